@@ -55,6 +55,8 @@ func TestComponentsConnect(t *testing.T) {
 			`"name":"contact"}`)
 	for _, r := range []reply{
 		ask("POST", "/oauth-connect", connectBody),
+		ask("POST", "/oauth-connect",
+			strings.Replace(connectBody, "projectIdOrName", "projectId", 1)), // Node SDK 0.2.3
 		ask("PATCH", conns+"/connection-salesforce:oauth-update", ""),
 	} {
 		if r.header.Get("Content-Type") != "text/plain; charset=utf-8" ||
@@ -72,7 +74,7 @@ func TestProvidersArePublic(t *testing.T) {
 		"salesforce": `{"displayName":"Salesforce","name":"salesforce","authType":"oauth2",` +
 			`"oauth2Opts":{"grantType":"authorizationCode","tokenURL":""`,
 		"anthropic": `"authType":"apiKey","apiKeyOpts":{"attachmentType":"header"}`,
-		"hubspot":   `"authType":"none","baseURL":""`,
+		"hubspot":   `"authType":"none","baseURL":"","defaultModule":"","providerOpts":{}`,
 		"marketo":   `"grantType":"clientCredentials"`,
 	} {
 		w.send(t, "GET", "/providers/"+name, "").want(t, 200, want)

@@ -24,8 +24,7 @@ type connecting struct {
 // readOAuth reads the body of oauth-connect. The host always protects the flow against forged
 // requests, so readOAuth ignores enableCSRFProtection.
 func readOAuth(in httpapi.Object) connecting {
-	in.Require("projectIdOrName")
-	b := connecting{project: readID(in, "projectIdOrName"), connection: readNewConnection(in)}
+	b := connecting{project: readProject(in), connection: readNewConnection(in)}
 	b.connection.App = readID(in, "providerAppId")
 	b.connection.Scheme, b.connection.Credentials = SchemeNone, Credentials{}
 	return b
@@ -43,15 +42,24 @@ func readCustom(in httpapi.Object) connecting {
 		b.connection.Credentials = Credentials{Custom: custom}
 		return b
 	}
-	in.Require("projectIdOrName")
 	b := connecting{
-		project: readID(in, "projectIdOrName"), session: readID(in, "sessionId"),
+		project: readProject(in), session: readID(in, "sessionId"),
 		params: make(map[string]string),
 	}
 	readStrings(in, "callbackParams", validate.MaxMessage, func(name, value string) {
 		b.params[name] = value
 	})
 	return b
+}
+
+// readProject returns the ID or name of the project. The Node SDK 0.2.3 sends it as projectId.
+func readProject(in httpapi.Object) string {
+	const name, old = "projectIdOrName", "projectId"
+	if in.Has(old) && !in.Has(name) {
+		return readID(in, old)
+	}
+	in.Require(name)
+	return readID(in, name)
 }
 
 // readID returns a member that has the form of an ID, or "" if the member is absent.
@@ -209,10 +217,12 @@ func oauth2Info(grant string) string {
 		`"tokenMetadataFields":{}}}`
 }
 
-// commonInfo has the members that every provider needs.
-const commonInfo = `{"baseURL":"","defaultModule":"","support":{"bulkWrite":{"insert":false,` +
-	`"update":false,"upsert":false,"delete":false},"proxy":false,"read":false,` +
-	`"subscribe":false,"write":false,"delete":false,"search":{"operators":{"equals":false}}}}`
+// commonInfo has the members that every provider needs. The Node SDK 0.2.3 needs providerOpts,
+// which only the examples of the description have.
+const commonInfo = `{"baseURL":"","defaultModule":"","providerOpts":{},"support":{` +
+	`"bulkWrite":{"insert":false,"update":false,"upsert":false,"delete":false},"proxy":false,` +
+	`"read":false,"subscribe":false,"write":false,"delete":false,` +
+	`"search":{"operators":{"equals":false}}}}`
 
 // provider describes a provider. The answer is public, so the caller needs no credentials.
 func (h *Handler) provider(r *http.Request) (*httpapi.Answer, error) {
