@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/pgtest"
@@ -141,15 +142,8 @@ func TestOpenRejectsOptions(t *testing.T) {
 func TestMigrateManyTimes(t *testing.T) {
 	o, url := newOptions(), pgtest.Shared(t).URL("postgres")
 	pool := newPool(t, url, 8)
-	var wait sync.WaitGroup
-	for range 8 {
-		wait.Go(func() {
-			if err := pgstore.Migrate(t.Context(), pool, o); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wait.Wait()
+	migrateAtOnce(t, pool, o)
+	migrateAtOnce(t, newPool(t, url+"&default_transaction_isolation=serializable", 8), newOptions())
 	first := open(t, pool, o)
 	commit(t, first, create(at("a")))
 	must(t, pgstore.Migrate(t.Context(), pool, o))
@@ -160,4 +154,25 @@ func TestMigrateManyTimes(t *testing.T) {
 	if before != after {
 		t.Errorf("got namespace %v after another migration, want %v", after, before)
 	}
+}
+
+// migrateAtOnce migrates on connections that are there already, so that all begin together.
+func migrateAtOnce(t *testing.T, pool *pgxpool.Pool, o *pgstore.Options) {
+	t.Helper()
+	conns := make([]*pgxpool.Conn, 8)
+	for i := range conns {
+		var err error
+		conns[i], err = pool.Acquire(t.Context())
+		must(t, err)
+		defer conns[i].Release()
+	}
+	var wait sync.WaitGroup
+	for _, conn := range conns {
+		wait.Go(func() {
+			if err := pgstore.Migrate(t.Context(), conn, o); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
 }
