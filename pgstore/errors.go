@@ -55,6 +55,10 @@ var serverErrors = []struct {
 
 const textSchema = "the schema lacks a table or a function; run pgstore.Migrate"
 
+// errBusy is the error of a call that got no connection of the pool in time.
+var errBusy = errors.New("all connections of the pool are in use: end transactions that are open, " +
+	"or set a higher MaxConns")
+
 const textPrepared = "a prepared statement is not there; behind PgBouncer, set Options.ExecMode"
 
 // explain returns the verdict of an error and a text for it. The text does not contain the server's
@@ -90,15 +94,23 @@ func classify(err error) (verdict, string) {
 		return verdictRejected, "the stored bytes cannot be read"
 	}
 	op, _ := errors.AsType[*net.OpError](err)
+	name, _ := errors.AsType[*net.DNSError](err)
+	connect, _ := errors.AsType[*pgconn.ConnectError](err)
 	switch {
 	case hasText(err, "closed pool"): // the sentinel is in a module that pgx does not export
 		return verdictRejected, "the pool is closed"
+	case errors.Is(err, errBusy):
+		return verdictRetry, errBusy.Error()
 	case op != nil:
 		return verdictUnknown, op.Error()
+	case name != nil:
+		return verdictUnknown, name.Error()
 	case errors.Is(err, storecall.ErrTimeout):
 		return verdictUnknown, storecall.ErrTimeout.Error()
 	case storecall.IsContextError(err):
 		return verdictUnknown, "the time was up"
+	case connect != nil: // TLS, or something else than PostgreSQL at the address
+		return verdictUnknown, strings.Join(strings.Fields(connect.Error()), " ")
 	}
 	return verdictUnknown, "the connection failed"
 }
