@@ -45,6 +45,10 @@ var serverErrors = []struct {
 	{"3F000", verdictRejected, textSchema},
 	{"42P01", verdictRejected, textSchema},
 	{"42883", verdictRejected, textSchema},
+	{"42P07", verdictRejected, textForeign},
+	{"42703", verdictRejected, textForeign},
+	{"42723", verdictRejected, textForeign},
+	{"42809", verdictRejected, textForeign},
 	{"26000", verdictRejected, textPrepared},
 	{"42P05", verdictRejected, textPrepared},
 	{"08", verdictUnknown, "the connection failed"},
@@ -55,9 +59,12 @@ var serverErrors = []struct {
 
 const textSchema = "the schema lacks a table or a function; run pgstore.Migrate"
 
+const textForeign = "the schema has a table or a function of another program; set Options.Schema " +
+	"to a schema that only the store uses"
+
 // errBusy is the error of a call that got no connection of the pool in time.
-var errBusy = errors.New("all connections of the pool are in use: end transactions that are open, " +
-	"or set a higher MaxConns")
+var errBusy = errors.New("all connections of the pool are in use: end transactions that are " +
+	"open, or set a higher MaxConns")
 
 const textPrepared = "a prepared statement is not there; behind PgBouncer, set Options.ExecMode"
 

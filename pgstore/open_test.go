@@ -116,6 +116,8 @@ func TestOpenRejectsOptions(t *testing.T) {
 	for name, o := range map[string]*pgstore.Options{
 		`schema "a`:      {Schema: `a"b`},
 		"schema \"long":  {Schema: "long" + strings.Repeat("a", pgstore.MaxSchema)},
+		`schema "pg_a"`:  {Schema: "pg_a"},
+		"uses this name": {Schema: "information_schema"},
 		"MaxEvents":      {MaxEvents: -1},
 		"RetryFor":       {RetryFor: -1},
 		"FailoverLoss":   {FailoverLoss: -1},
@@ -175,4 +177,24 @@ func migrateAtOnce(t *testing.T, pool *pgxpool.Pool, o *pgstore.Options) {
 		})
 	}
 	wait.Wait()
+}
+
+// TestOtherTablesAreNamed migrates and opens schemas in which another program has tables.
+func TestOtherTablesAreNamed(t *testing.T) {
+	server := pgtest.Shared(t)
+	url := server.URL("postgres")
+	pool := newPool(t, url, 1)
+	for name, create := range map[string]string{
+		"table":  `CREATE TABLE "$".records (id int)`,
+		"meta":   `CREATE TABLE "$".meta (id int)`,
+		"number": `CREATE TABLE "$".meta AS SELECT 1 AS version`,
+		"index":  `CREATE TABLE "$".a (id int); CREATE INDEX meta ON "$".a (id)`,
+	} {
+		o := newOptions()
+		server.SQL(t, "postgres", strings.ReplaceAll(`CREATE SCHEMA "$"; `+create, "$", o.Schema))
+		wantUnavailable(t, name, pgstore.Migrate(t.Context(), pool, o), "of another program")
+		if name != "table" {
+			refused(t, url, o, "of another program")
+		}
+	}
 }
