@@ -36,6 +36,10 @@ var serverErrors = []struct {
 	// A server can end a connection after it has committed.
 	{"57P0", verdictUnknown, "the server has ended the connection"},
 	{"25006", verdictRetry, "the server or the transaction is read-only"}, // maybe a failover
+	{"25P03", verdictUnknown, "the transaction was idle for longer than " +
+		"idle_in_transaction_session_timeout of the server allows"},
+	{"25P04", verdictUnknown, "the transaction was open for longer than transaction_timeout of " +
+		"the server allows"},
 	{"53300", verdictRetry, "the server has too many connections"},
 	{"53100", verdictRejected, "the disk of the server is full"},
 	{"53", verdictRejected, "the server lacks a resource"},
