@@ -72,9 +72,9 @@ var (
 // Open opens the store in the file at path, and creates the file if it does not exist. The folder
 // must exist. Open copies the options; nil stands for the defaults.
 //
-// An error about the options names the option. Any other error matches
-// [installation.ErrUnavailable] and names the file and the cause: another process uses the file, it
-// is damaged, it is no file of this package, or it is of a later release.
+// An error about the options names the option, and one about an empty path says so. Any other error
+// matches [installation.ErrUnavailable] and names the file and the cause: another process uses the
+// file, it is damaged, it is no file of this package, or it is of a later release.
 func Open(path string, o *Options) (*Store, error) {
 	s := &Store{writing: make(chan struct{}, 1)}
 	if o != nil {
@@ -85,6 +85,9 @@ func Open(path string, o *Options) (*Store, error) {
 	}
 	if s.opts.MaxEvents == 0 {
 		s.opts.MaxEvents = DefaultMaxEvents
+	}
+	if path == "" { // filepath.Abs would make it the current folder
+		return nil, errors.New("boltstore: open: the path is empty")
 	}
 	var err error
 	if s.path, err = filepath.Abs(path); err != nil {
@@ -109,7 +112,7 @@ func (o *Options) check() error {
 }
 
 // Close closes the file. It waits for calls that run. Later calls fail with
-// [installation.ErrUnavailable].
+// [installation.ErrUnavailable]. Namespace does not, because it needs no file.
 func (s *Store) Close() error {
 	s.life.Lock()
 	defer s.life.Unlock()

@@ -16,7 +16,7 @@ import (
 // as it has its name. Copy never replaces a file: the error then matches [fs.ErrExist]. A copy that
 // fails leaves no file, unless only the last step failed, which makes the name durable.
 //
-// A commit that has to grow the file waits until the copy is done.
+// A commit that has to grow the file waits until the copy is done, even if its context ends.
 //
 // Copy returns the error of the context, or one that matches [installation.ErrUnavailable]: the
 // file is damaged, or the copy cannot be written.

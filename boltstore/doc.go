@@ -96,10 +96,10 @@
 //
 // # Limits
 //
-// The tenant of a key has at most [installation.MaxTenant] bytes. Commit rejects longer ones, and
-// values that bbolt cannot store, with [installation.ErrInvalid]. bbolt never makes the file
-// smaller: it uses free pages again. To get a smaller file, write all rows of Scan into a new store
-// with Put.
+// The tenant of a key has at most [installation.MaxTenant] bytes. Commit rejects longer ones,
+// keys that bbolt cannot store, and rows of more than 8 MiB, with [installation.ErrInvalid]. bbolt
+// never makes the file smaller: it uses free pages again. To get a smaller file, write all rows of
+// Scan into a new store with Put.
 //
 // A commit forgets up to 16 tombstones and 16 outcomes that have expired at Change.Now.
 // [installation.Service.Sweep] forgets the others. Across tenants, records are in the order

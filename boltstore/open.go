@@ -113,12 +113,9 @@ func (s *Store) adopt(m meta) error {
 // check inspects an existing file before bbolt opens it for writing. On some damaged files bbolt
 // would allocate more memory than there is, which ends the process.
 func check(path string) error {
-	info, err := os.Stat(path)
+	info, err := regular(path)
 	if err != nil {
-		return unavailable(path, err)
-	}
-	if !info.Mode().IsRegular() {
-		return unavailable(path, errors.New("it is no regular file"))
+		return err
 	}
 	// bbolt does not lock an empty file before it writes to it.
 	if info.Size() > 0 {
@@ -134,6 +131,22 @@ func check(path string) error {
 	return inspectFile(path)
 }
 
+// regular returns an error unless path names a file. Opening a pipe would wait for a writer.
+func regular(path string) (os.FileInfo, error) {
+	info, err := os.Stat(path)
+	_, link := os.Readlink(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && link == nil:
+		return nil, unavailable(path, errors.New("it is a symbolic link to a file that does not "+
+			"exist: remove the link, or put the file back"))
+	case err != nil:
+		return nil, unavailable(path, err)
+	case !info.Mode().IsRegular():
+		return nil, unavailable(path, errors.New("it is no regular file"))
+	}
+	return info, nil
+}
+
 func inspectFile(path string) error {
 	return withFile(path, func(f *os.File, size int64) error {
 		_, _, err := inspect(path, f, size)
@@ -143,6 +156,9 @@ func inspectFile(path string) error {
 
 // withFile runs read with a file that is open for reading.
 func withFile(path string, read func(f *os.File, size int64) error) error {
+	if _, err := regular(path); err != nil {
+		return err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return unavailable(path, err)

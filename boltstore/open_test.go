@@ -176,3 +176,24 @@ func TestReopen(t *testing.T) {
 		t.Errorf("verify: got %+v, error %v, want all rows and no problem", report, err)
 	}
 }
+
+// TestNoFile opens and verifies names that no file has.
+func TestNoFile(t *testing.T) {
+	if s, err := boltstore.Open("", nil); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("no path: got %v, error %v, want that the path is empty", s, err)
+	}
+	folder := t.TempDir()
+	link := filepath.Join(folder, "link.db")
+	if err := os.Symlink(filepath.Join(folder, "missing.db"), link); err != nil {
+		t.Fatal(err)
+	}
+	for path, why := range map[string]string{
+		link: "a symbolic link to a file that does not exist", folder: "it is no regular file",
+	} {
+		refused(t, path, nil, why)
+		_, err := boltstore.VerifyFile(t.Context(), path)
+		if !errors.Is(err, installation.ErrUnavailable) || !strings.Contains(err.Error(), why) {
+			t.Errorf("verify %s: got error %v, want %q", path, err, why)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/storekey"
 )
 
@@ -48,10 +49,20 @@ func (t *tx) outcome(tenant string, d installation.Digest) (installation.Row, er
 	return t.row(bucketOutcomes, storekey.Outcome(tenant, d))
 }
 
+// encode returns the stored form of a row, unless it is too long to be read again.
+func encode(row installation.Row) ([]byte, error) {
+	value, err := row.MarshalBinary()
+	if err == nil && len(value) > record.MaxRead {
+		err = fmt.Errorf("%w: the row has %d bytes, want at most %d", installation.ErrInvalid,
+			len(value), record.MaxRead)
+	}
+	return value, err
+}
+
 // putRecord writes a record or tombstone in place of old, which may be the zero Row, with its
 // places in the lists and its claims.
 func (t *tx) putRecord(old, row installation.Row) error {
-	value, err := row.MarshalBinary()
+	value, err := encode(row)
 	if err != nil {
 		return err
 	}
@@ -143,7 +154,7 @@ func (t *tx) checkClaims(r *installation.Record) error {
 
 // putOutcome writes an outcome in place of old, which may be the zero Row.
 func (t *tx) putOutcome(old, row installation.Row) error {
-	value, err := row.MarshalBinary()
+	value, err := encode(row)
 	if err != nil {
 		return err
 	}

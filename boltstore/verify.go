@@ -66,7 +66,8 @@ func (r VerifyReport) Clean() bool { return len(r.Found) == 0 }
 // key is left over.
 //
 // Verify checks the state at its beginning. Commits can run meanwhile. A commit that has to grow
-// the file waits until Verify is done. Verify needs memory for one byte for each page.
+// the file waits until Verify is done, even if its context ends. Verify needs memory for one byte
+// for each page.
 //
 // Verify returns the error of the context, or one that matches [installation.ErrUnavailable]. The
 // report then covers what was checked before the error.

@@ -80,7 +80,7 @@ func (s *Store) commitArgs(c installation.Change, forget int64) ([]any, error) {
 		return nil, err
 	}
 	if o := c.Idempotency; o != nil {
-		data, err := o.MarshalBinary()
+		data, err := encode(o)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func appendRecord(args []any, r *installation.Record) ([]any, error) {
 	if r == nil {
 		return append(args, nil, nil, nil, nil, nil, "{}", "{}"), nil
 	}
-	data, err := r.MarshalBinary()
+	data, err := encode(r)
 	if err != nil {
 		return nil, err
 	}

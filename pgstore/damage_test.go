@@ -136,6 +136,23 @@ func TestErrorsQuoteNoServer(t *testing.T) {
 	}
 }
 
+// TestIdleTransactionIsNamed raises the errors with which the server ends a transaction that the
+// host keeps open for too long.
+func TestIdleTransactionIsNamed(t *testing.T) {
+	for code, setting := range map[string]string{
+		"25P03": "idle_in_transaction_session_timeout", "25P04": "transaction_timeout",
+	} {
+		o := newOptions()
+		s := newStore(t, o)
+		damage(t, o, fmt.Sprintf(`CREATE FUNCTION {{schema}}.fail() RETURNS trigger
+			LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = '%s'; END $$;
+			CREATE TRIGGER fail BEFORE INSERT ON {{schema}}.lists
+			FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.fail()`, code))
+		_, err := s.InTx(host(t)).Commit(t.Context(), create(at("i")))
+		wantUnavailable(t, code, err, setting)
+	}
+}
+
 // TestSchemaWithoutDataIsNamed opens and migrates a schema whose tables are empty.
 func TestSchemaWithoutDataIsNamed(t *testing.T) {
 	o, url := newOptions(), pgtest.Shared(t).URL("postgres")

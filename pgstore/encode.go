@@ -1,6 +1,7 @@
 package pgstore
 
 import (
+	"encoding"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/record"
 )
 
 // opSize is the length of a remembered change: its token, the revision, and whether it had a
@@ -107,4 +109,14 @@ func micros(t time.Time) any {
 		return nil
 	}
 	return t.UnixMicro()
+}
+
+// encode returns the stored form of a record or an outcome, unless it is too long to be read again.
+func encode(v encoding.BinaryMarshaler) ([]byte, error) {
+	data, err := v.MarshalBinary()
+	if err == nil && len(data) > record.MaxRead {
+		err = fmt.Errorf("%w: a value has %d bytes, want at most %d", installation.ErrInvalid,
+			len(data), record.MaxRead)
+	}
+	return data, err
 }

@@ -36,6 +36,10 @@ var serverErrors = []struct {
 	// A server can end a connection after it has committed.
 	{"57P0", verdictUnknown, "the server has ended the connection"},
 	{"25006", verdictRetry, "the server or the transaction is read-only"}, // maybe a failover
+	{"25P03", verdictUnknown, "the transaction was idle for longer than " +
+		"idle_in_transaction_session_timeout of the server allows"},
+	{"25P04", verdictUnknown, "the transaction was open for longer than transaction_timeout of " +
+		"the server allows"},
 	{"53300", verdictRetry, "the server has too many connections"},
 	{"53100", verdictRejected, "the disk of the server is full"},
 	{"53", verdictRejected, "the server lacks a resource"},
@@ -45,6 +49,10 @@ var serverErrors = []struct {
 	{"3F000", verdictRejected, textSchema},
 	{"42P01", verdictRejected, textSchema},
 	{"42883", verdictRejected, textSchema},
+	{"42P07", verdictRejected, textForeign},
+	{"42703", verdictRejected, textForeign},
+	{"42723", verdictRejected, textForeign},
+	{"42809", verdictRejected, textForeign},
 	{"26000", verdictRejected, textPrepared},
 	{"42P05", verdictRejected, textPrepared},
 	{"08", verdictUnknown, "the connection failed"},
@@ -54,6 +62,13 @@ var serverErrors = []struct {
 }
 
 const textSchema = "the schema lacks a table or a function; run pgstore.Migrate"
+
+const textForeign = "the schema has a table or a function of another program; set Options.Schema " +
+	"to a schema that only the store uses"
+
+// errBusy is the error of a call that got no connection of the pool in time.
+var errBusy = errors.New("all connections of the pool are in use: end transactions that are " +
+	"open, or set a higher MaxConns")
 
 const textPrepared = "a prepared statement is not there; behind PgBouncer, set Options.ExecMode"
 
@@ -90,15 +105,23 @@ func classify(err error) (verdict, string) {
 		return verdictRejected, "the stored bytes cannot be read"
 	}
 	op, _ := errors.AsType[*net.OpError](err)
+	name, _ := errors.AsType[*net.DNSError](err)
+	connect, _ := errors.AsType[*pgconn.ConnectError](err)
 	switch {
 	case hasText(err, "closed pool"): // the sentinel is in a module that pgx does not export
 		return verdictRejected, "the pool is closed"
+	case errors.Is(err, errBusy):
+		return verdictRetry, errBusy.Error()
 	case op != nil:
 		return verdictUnknown, op.Error()
+	case name != nil:
+		return verdictUnknown, name.Error()
 	case errors.Is(err, storecall.ErrTimeout):
 		return verdictUnknown, storecall.ErrTimeout.Error()
 	case storecall.IsContextError(err):
 		return verdictUnknown, "the time was up"
+	case connect != nil: // TLS, or something else than PostgreSQL at the address
+		return verdictUnknown, strings.Join(strings.Fields(connect.Error()), " ")
 	}
 	return verdictUnknown, "the connection failed"
 }

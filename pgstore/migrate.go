@@ -55,6 +55,9 @@ func Migrate(ctx context.Context, db Beginner, o *Options) error {
 }
 
 func migrate(ctx context.Context, tx pgx.Tx, schema string) error {
+	if err := execute(ctx, tx, schema, sqlReadCommitted); err != nil {
+		return err
+	}
 	var server int64
 	if err := tx.QueryRow(ctx, sqlServerVersion, pgx.QueryExecModeExec).Scan(&server); err != nil {
 		return err
@@ -86,14 +89,18 @@ func migrate(ctx context.Context, tx pgx.Tx, schema string) error {
 	return err
 }
 
-// SQL of Migrate. The lock ends with the transaction.
+// SQL of Migrate. The lock ends with the transaction. At another isolation level than READ
+// COMMITTED, which can be the default, a statement after the lock does not see what its last holder
+// has done.
 const (
+	sqlReadCommitted = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 	sqlServerVersion = "SELECT current_setting('server_version_num')::bigint"
 	sqlMigrationLock = "SELECT pg_advisory_xact_lock({{migrate_lock}})"
 	sqlFindMeta      = `SELECT count(c.oid) FILTER (WHERE c.relname = 'meta'), count(DISTINCT n.oid)
 		FROM pg_catalog.pg_namespace n
 		LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = $1::text`
-	sqlVersion      = "SELECT version::bigint FROM {{schema}}.meta"
+	// Another program can have a table of this name, but not with this column.
+	sqlVersion      = "SELECT version::bigint FROM {{schema}}.meta WHERE one"
 	sqlCreateSchema = "CREATE SCHEMA {{schema}}"
 	sqlNewNamespace = "INSERT INTO {{schema}}.meta (version, id, epoch, era)" +
 		" VALUES ($1::bigint, $2::text, 0, $3::text)"

@@ -132,7 +132,7 @@ func (s *Store) putRecord(
 func (s *Store) putOutcome(
 	ctx context.Context, r installation.Row,
 ) (written bool, err error) {
-	data, err := r.Outcome.MarshalBinary()
+	data, err := encode(r.Outcome)
 	if err != nil {
 		return false, err
 	}

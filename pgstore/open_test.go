@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/pgtest"
@@ -115,6 +116,8 @@ func TestOpenRejectsOptions(t *testing.T) {
 	for name, o := range map[string]*pgstore.Options{
 		`schema "a`:      {Schema: `a"b`},
 		"schema \"long":  {Schema: "long" + strings.Repeat("a", pgstore.MaxSchema)},
+		`schema "pg_a"`:  {Schema: "pg_a"},
+		"uses this name": {Schema: "information_schema"},
 		"MaxEvents":      {MaxEvents: -1},
 		"RetryFor":       {RetryFor: -1},
 		"FailoverLoss":   {FailoverLoss: -1},
@@ -141,15 +144,8 @@ func TestOpenRejectsOptions(t *testing.T) {
 func TestMigrateManyTimes(t *testing.T) {
 	o, url := newOptions(), pgtest.Shared(t).URL("postgres")
 	pool := newPool(t, url, 8)
-	var wait sync.WaitGroup
-	for range 8 {
-		wait.Go(func() {
-			if err := pgstore.Migrate(t.Context(), pool, o); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wait.Wait()
+	migrateAtOnce(t, pool, o)
+	migrateAtOnce(t, newPool(t, url+"&default_transaction_isolation=serializable", 8), newOptions())
 	first := open(t, pool, o)
 	commit(t, first, create(at("a")))
 	must(t, pgstore.Migrate(t.Context(), pool, o))
@@ -159,5 +155,46 @@ func TestMigrateManyTimes(t *testing.T) {
 	must(t, err)
 	if before != after {
 		t.Errorf("got namespace %v after another migration, want %v", after, before)
+	}
+}
+
+// migrateAtOnce migrates on connections that are there already, so that all begin together.
+func migrateAtOnce(t *testing.T, pool *pgxpool.Pool, o *pgstore.Options) {
+	t.Helper()
+	conns := make([]*pgxpool.Conn, 8)
+	for i := range conns {
+		var err error
+		conns[i], err = pool.Acquire(t.Context())
+		must(t, err)
+		defer conns[i].Release()
+	}
+	var wait sync.WaitGroup
+	for _, conn := range conns {
+		wait.Go(func() {
+			if err := pgstore.Migrate(t.Context(), conn, o); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// TestOtherTablesAreNamed migrates and opens schemas in which another program has tables.
+func TestOtherTablesAreNamed(t *testing.T) {
+	server := pgtest.Shared(t)
+	url := server.URL("postgres")
+	pool := newPool(t, url, 1)
+	for name, create := range map[string]string{
+		"table":  `CREATE TABLE "$".records (id int)`,
+		"meta":   `CREATE TABLE "$".meta (id int)`,
+		"number": `CREATE TABLE "$".meta AS SELECT 1 AS version`,
+		"index":  `CREATE TABLE "$".a (id int); CREATE INDEX meta ON "$".a (id)`,
+	} {
+		o := newOptions()
+		server.SQL(t, "postgres", strings.ReplaceAll(`CREATE SCHEMA "$"; `+create, "$", o.Schema))
+		wantUnavailable(t, name, pgstore.Migrate(t.Context(), pool, o), "of another program")
+		if name != "table" {
+			refused(t, url, o, "of another program")
+		}
 	}
 }

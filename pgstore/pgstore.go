@@ -31,8 +31,9 @@ const MaxSchema = 63
 // Options configure [Open] and [Migrate]. The zero value of each field is its default.
 type Options struct {
 	// Schema is the schema with the tables of the store. Stores in different schemas share nothing.
-	// It has 1 to [MaxSchema] of the characters A-Z a-z 0-9 _ -, and letter case counts. Do not
-	// rename the schema later: its functions name it. Default: [DefaultSchema].
+	// It has 1 to [MaxSchema] of the characters A-Z a-z 0-9 _ -, and letter case counts. Names that
+	// begin with pg_ are not allowed, nor is information_schema. Use the schema for nothing else.
+	// Do not rename it later: its functions name it. Default: [DefaultSchema].
 	Schema string
 
 	// MaxEvents is the approximate number of events that the change log keeps. The oldest events
@@ -127,6 +128,9 @@ func (o *Options) complete() (Options, error) {
 	case len(opts.Schema) > MaxSchema || strings.Trim(opts.Schema, characters) != "":
 		return opts, fmt.Errorf("schema %q: want 1 to %d of A-Z a-z 0-9 _ -", opts.Schema,
 			MaxSchema)
+	case strings.HasPrefix(opts.Schema, "pg_"), opts.Schema == "information_schema":
+		return opts, fmt.Errorf("schema %q: PostgreSQL uses this name itself; choose another",
+			opts.Schema)
 	case opts.MaxEvents < 0:
 		return opts, fmt.Errorf("MaxEvents is %d, want 0 or more", opts.MaxEvents)
 	case opts.RetryFor < 0:

@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -31,6 +32,9 @@ func (p poolQuerier) query(
 ) error {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
+		if stat := p.pool.Stat(); ctx.Err() != nil && stat.AcquiredConns() == stat.MaxConns() {
+			err = fmt.Errorf("%w: %w", errBusy, err)
+		}
 		return storecall.NotSent{Err: err}
 	}
 	defer conn.Release()

@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/storecall"
@@ -19,7 +20,16 @@ func (s *Store) retry(
 		verdict, _ := explain(err)
 		return verdict == verdictUnknown, verdict != verdictRejected
 	}}
-	return r.Do(ctx, func(ctx context.Context, _ bool) error { return try(ctx) })
+	busy := false // in the last try
+	uncertain, err = r.Do(ctx, func(ctx context.Context, _ bool) error {
+		err := try(ctx)
+		busy = errors.Is(err, errBusy)
+		return err
+	})
+	if busy && errors.Is(err, storecall.ErrTimeout) {
+		err = errBusy // which says more
+	}
+	return uncertain, err
 }
 
 // read runs and retries a statement that does no harm if it runs twice. The error matches

@@ -1,8 +1,12 @@
 package pgstore_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -68,6 +72,44 @@ func TestClosedPoolIsNamed(t *testing.T) {
 	wantUnavailable(t, "get", err, "the pool is closed")
 	_, err = s.Commit(t.Context(), create(at("i")))
 	wantUnavailable(t, "commit", err, "the pool is closed")
+}
+
+// TestBusyPoolIsNamed calls a store while a transaction has the only connection of the pool.
+func TestBusyPoolIsNamed(t *testing.T) {
+	o, url := newOptions(), pgtest.Shared(t).URL("postgres")
+	migrate(t, url, o)
+	o.RetryFor = 20 * time.Millisecond
+	pool := newPool(t, url, 1)
+	tx, err := pool.Begin(t.Context())
+	must(t, err)
+	defer func() { must(t, tx.Rollback(t.Context())) }()
+	_, err = pgstore.Open(t.Context(), pool, o)
+	wantUnavailable(t, "open", err, "all connections of the pool are in use")
+	if errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("open: got error %v, which matches %v", err, context.DeadlineExceeded)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), o.RetryFor)
+	defer cancel()
+	_, err = pgstore.Open(ctx, pool, o)
+	wantUnavailable(t, "open in time", err, "all connections of the pool are in use")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("open in time: got error %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+// TestWrongAddressIsNamed opens a store where no connection can be made.
+func TestWrongAddressIsNamed(t *testing.T) {
+	server := pgtest.Shared(t)
+	o := &pgstore.Options{RetryFor: 200 * time.Millisecond}
+	for address, want := range map[string]string{
+		"postgres://a:hunter2@" + server.Addr + "/postgres?sslmode=require": "refused TLS",
+		"postgres://a:hunter2@nowhere..example/postgres?sslmode=disable":    "lookup nowhere",
+		"postgres://a:hunter2@127.0.0.1:1/postgres?sslmode=disable":         "connection refused",
+	} {
+		if err := refused(t, address, o, want); strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error %v has the password", address, err)
+		}
+	}
 }
 
 // TestEventsWithoutReaders reads and trims a log that nobody has read for long. No statement moves

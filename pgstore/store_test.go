@@ -1,6 +1,7 @@
 package pgstore_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -94,4 +95,21 @@ func TestUnavailable(t *testing.T) {
 		server.Kill()
 		return s
 	})
+}
+
+// TestTooLongIsRejected writes values that could be written and not be read again.
+func TestTooLongIsRejected(t *testing.T) {
+	s := newStore(t, newOptions())
+	body, key := create(at("body")), create(at("key"))
+	body.Record.Body = installation.BodyFromBytes(strings.Repeat("b", 9<<20))
+	key.Idempotency = &installation.Outcome{Until: now.Add(1), Data: make([]byte, 9<<20)}
+	for _, c := range []installation.Change{body, key} {
+		if _, err := s.Commit(t.Context(), c); !errors.Is(err, installation.ErrInvalid) {
+			t.Errorf("commit %q: got error %v, want %v", c.Key.ID, err, installation.ErrInvalid)
+		}
+	}
+	row := installation.Row{Tenant: "tenant", Outcome: key.Idempotency}
+	if _, err := s.Put(t.Context(), now, row); !errors.Is(err, installation.ErrInvalid) {
+		t.Errorf("put: got error %v, want %v", err, installation.ErrInvalid)
+	}
 }
