@@ -70,8 +70,9 @@ type RefreshFunc func(ctx context.Context, inst *Opened) (Tokens, error)
 // Once fn was called, Refresh goes on although ctx ends, for at most two thirds of
 // Options.RefreshLease. If the new tokens cannot be stored in that time, the error matches
 // [ErrUnavailable] or is that of the store. The process then keeps the tokens in memory, and the
-// next Refresh or Run stores them. If the process ends before, they are lost. To notice that, a
-// host can look for installations whose refresh fails after a restart with invalid_grant.
+// next Refresh or Run stores them. If the process ends before, or the store refuses them for good,
+// they are lost. To notice that, a host can look for installations whose refresh fails after a
+// restart with invalid_grant.
 //
 // Refresh needs the right to reveal. The caller must close the result. Errors: a [*refresh.Error],
 // which matches [refresh.ErrFailed] if the connection failed; [ErrNotFound], also for an
@@ -265,6 +266,9 @@ func (s *Service) writeLease(ctx context.Context, id string, apply func(*draft) 
 			return apply(d)
 		},
 	})
+	if isRefusal(err) {
+		err = fmt.Errorf("%w: %w", lease.ErrRefused, err)
+	}
 	return err
 }
 

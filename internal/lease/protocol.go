@@ -14,6 +14,9 @@ import (
 // ErrChanged means that a record is not as a View says.
 var ErrChanged = errors.New("installation: the record changed meanwhile")
 
+// ErrRefused means that a change of a record fails each time.
+var ErrRefused = errors.New("installation: the record cannot be changed like this")
+
 // View is what a read of a record shows.
 type View struct {
 	State      *State // nil = free
@@ -47,9 +50,10 @@ type Record interface {
 	Send(ctx context.Context) error
 	// Store commits what Send brought and frees the lease, if generation and credential are those
 	// of v, whatever the lease is. If the record has it already, Store does nothing. Otherwise the
-	// error is ErrChanged.
+	// error is ErrChanged. It is ErrRefused if the record can never have what Send brought.
 	Store(ctx context.Context, v View) error
-	// Drop gives up what Send brought, because the record has another credential or none.
+	// Drop gives up what Send brought, because the record has another credential or none, or
+	// because Store was refused.
 	Drop(ctx context.Context)
 }
 
@@ -290,6 +294,9 @@ func (t *try) store(ctx context.Context) error {
 	case errors.Is(err, ErrChanged):
 		t.r.Drop(ctx)
 		return errAgain
+	case errors.Is(err, ErrRefused):
+		t.r.Drop(ctx)
+		return fmt.Errorf("the result is lost, because it cannot be stored: %w", err)
 	}
 	t.m.keep(t.key, t.r, t.view)
 	return fmt.Errorf("new tokens are not stored yet, and this process keeps them: %w", err)
@@ -315,19 +322,23 @@ func (m *Memory) StoreLate(ctx context.Context, key Key) error {
 	switch {
 	case errors.Is(err, ErrChanged):
 		l.record.Drop(ctx)
+		err = nil
+	case errors.Is(err, ErrRefused):
+		l.record.Drop(ctx)
+		err = fmt.Errorf("an earlier result is lost, because it cannot be stored: %w", err)
 	case err != nil:
 		return fmt.Errorf("an earlier result is not stored yet: %w", err)
 	}
 	m.forget(key, l)
-	return nil
+	return err
 }
 
-// insist calls f until it succeeds, says that the record changed, or ctx ends.
+// insist calls f until it succeeds, says that another try cannot succeed, or ctx ends.
 func insist(ctx context.Context, f func() error) error {
 	pause := backoff.Backoff{First: 10 * time.Millisecond, Longest: 2 * time.Second}
 	for {
 		err := f()
-		if err == nil || errors.Is(err, ErrChanged) {
+		if err == nil || errors.Is(err, ErrChanged) || errors.Is(err, ErrRefused) {
 			return err
 		}
 		if pause.Wait(ctx) != nil {
