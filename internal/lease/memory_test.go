@@ -2,6 +2,8 @@ package lease
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -201,7 +203,7 @@ func TestPauseIsWhatTheProviderAsksFor(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	c := newManual()
 	m := New(c)
-	for i := range 10_000 {
+	for i := range maxSeen + 10 {
 		key := Key{ID: fmt.Sprint(i)}
 		m.ranOut(key, &State{Kind: Sending})
 		m.failed(key, View{}, &refresh.Error{}, c.wall)
@@ -210,11 +212,33 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	}
 	for what, n := range map[string]int{
-		"leases": m.seen.Len(), "pauses": m.pauses.Len(), "gates": m.gates.byProvider.Len(),
+		"leases": len(m.seen) / 2, "pauses": m.pauses.Len(), "gates": m.gates.byProvider.Len(),
 	} {
 		if n == 0 || n > 5000 {
 			t.Errorf("%d %s are kept", n, what)
 		}
+	}
+}
+
+// A loop over more leases of dead holders than a process remembers takes all of them over.
+func TestMoreLeasesThanRemembered(t *testing.T) {
+	c := newManual()
+	m := New(c)
+	dead := make(map[Key]bool)
+	for i := range maxSeen * 3 / 2 {
+		dead[Key{ID: fmt.Sprint(i)}] = true
+	}
+	keys := slices.Collect(maps.Keys(dead)) // each round has the same order
+	for round := 0; len(dead) > 0; round++ {
+		if round == 30 {
+			t.Fatalf("%d leases are not taken over in %d rounds", len(dead), round)
+		}
+		for _, key := range keys {
+			if dead[key] && m.ranOut(key, &State{Kind: Sending, Duration: length}) {
+				delete(dead, key)
+			}
+		}
+		c.pass(length)
 	}
 }
 
