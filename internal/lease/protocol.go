@@ -77,6 +77,7 @@ type Options struct {
 func (m *Memory) Do(ctx context.Context, key Key, r Record, o Options) error {
 	wait := backoff.Backoff{First: 20 * time.Millisecond, Longest: time.Second}
 	var first *View
+	changes := 0
 	for start := read(m.clock); ; {
 		if err := m.StoreLate(ctx, key); err != nil {
 			return err
@@ -98,7 +99,9 @@ func (m *Memory) Do(ctx context.Context, key Key, r Record, o Options) error {
 			_, err = r.Look(ctx) // at what was stored
 			return err
 		case errAgain:
-			continue
+			if changes++; changes < maxChanges {
+				continue
+			}
 		case errFull:
 			patience = max(patience, o.Duration/3)
 		case errWait:
@@ -114,6 +117,9 @@ func (m *Memory) Do(ctx context.Context, key Key, r Record, o Options) error {
 		}
 	}
 }
+
+// maxChanges is how often a call looks again at once. More often is no race: reads may lag.
+const maxChanges = 10
 
 // Results of a try that is not over.
 var (
