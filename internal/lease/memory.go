@@ -13,6 +13,7 @@ import (
 // run out, or pauses less.
 const (
 	maxSeen   = 10_000  // leases
+	maxLate   = 1000    // results; with more, nothing is sent
 	maxPauses = 1 << 20 // bytes
 	weight    = 256     // of an entry, besides its key
 )
@@ -47,9 +48,7 @@ type pause struct {
 	since              time.Time
 }
 
-// late is a record with a result, and the view that it was sent for. There can be no more late
-// results than there were holders when the store went away, because nobody can take a lease
-// without the store.
+// late is a record with a result, and the view that it was sent for.
 type late struct {
 	record Record
 	view   View
@@ -103,6 +102,12 @@ const (
 
 // paused reports whether the credential must not be sent yet.
 func (m *Memory) paused(key Key, v View) bool {
+	m.mu.Lock()
+	full := len(m.late) >= maxLate
+	m.mu.Unlock()
+	if full {
+		return true
+	}
 	p, ok := m.pauses.Get(key)
 	return ok && p.of(v) && read(m.clock).mono < p.until
 }

@@ -257,3 +257,20 @@ func TestLateListsKeys(t *testing.T) {
 		t.Error("the result is still there")
 	}
 }
+
+// With too many results that are not stored yet, nothing more is sent.
+func TestLateResultsAreBounded(t *testing.T) {
+	m := New(newManual())
+	for i := range maxLate {
+		m.keep(Key{ID: fmt.Sprint(i)}, &caller{row: newRow()}, View{})
+	}
+	r := newRow()
+	err := m.do(t, &caller{row: r}, refresh.Retry)
+	if !isReason(err, refresh.Passing, refresh.Paused) || r.sent != 0 {
+		t.Errorf("%d sent, error %v", r.sent, err)
+	}
+	m.forget(Key{ID: "0"}, m.lateOf(Key{ID: "0"}))
+	if err := m.do(t, &caller{row: r}, refresh.Retry); err != nil || r.sent != 1 {
+		t.Errorf("with room again: %d sent, error %v", r.sent, err)
+	}
+}
