@@ -356,8 +356,11 @@ func insist(ctx context.Context, f func() error) error {
 // asError returns what an error of Send says.
 func asError(err error) *refresh.Error {
 	e, ok := errors.AsType[*refresh.Error](err)
-	if !ok {
+	switch {
+	case !ok:
 		return &refresh.Error{Answer: refresh.Unknown, Reason: refresh.NoAnswer, Err: err}
+	case e == nil:
+		return &refresh.Error{Answer: refresh.Unknown, Reason: refresh.NoAnswer}
 	}
 	return e
 }

@@ -287,3 +287,13 @@ func TestCallerGivesUpIfReadsLag(t *testing.T) {
 		}
 	})
 }
+
+// A nil *refresh.Error in an error is an error like any other: the credential may be used.
+func TestNilErrorLeavesDoubt(t *testing.T) {
+	r := newRow()
+	a := &caller{row: r, send: func(context.Context) error { return (*refresh.Error)(nil) }}
+	err := New(newManual()).do(t, a, refresh.Retry)
+	if !isReason(err, refresh.Unknown, refresh.NoAnswer) || !r.view.State.Of(Doubtful, 1) {
+		t.Errorf("lease %+v, error %v", r.view.State, err)
+	}
+}
