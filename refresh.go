@@ -118,9 +118,16 @@ func (r *refreshing) run(ctx context.Context, patience time.Duration) error {
 	err := r.s.leases.Do(ctx, key, r, r.s.leaseOptions(patience))
 	if err != nil {
 		r.close()
-		return fmt.Errorf("refresh %s: %w", redact.Path(r.req.ID), err)
 	}
-	return nil
+	return withID("refresh", r.req.ID, err)
+}
+
+// withID adds the method and the ID to an error, which may be nil.
+func withID(method, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", method, redact.Path(id), err)
 }
 
 // open opens the installation in place of what was open before.
@@ -337,10 +344,7 @@ func (s *Service) revoke(ctx context.Context, id string) (stored bool, err error
 	o.Fail = func(string) bool { return false } // revoking twice does no harm
 	err = s.leases.Do(ctx, lease.Key{Tenant: s.tenant, ID: id}, r, o)
 	r.close()
-	if err != nil {
-		err = fmt.Errorf("revoke %s: %w", redact.Path(id), err)
-	}
-	return r.stored, err
+	return r.stored, withID("revoke", id, err)
 }
 
 // Look implements [lease.Record].

@@ -244,14 +244,15 @@ func TestRefusedTokensAreRevoked(t *testing.T) {
 			t.Errorf("while the store is away: %v", err)
 		}
 		p.tap.set(nth(1, "Commit", func(*call) error { return refused }))
-		_, err := p.refreshed(p.a)
-		if !errors.Is(err, installation.ErrInvalid) || !strings.Contains(err.Error(), "is lost") {
-			t.Errorf("got %v", err)
+		report, err := p.a.Run(t.Context(), installation.RunOptions{Rounds: 1})
+		if !errors.Is(err, installation.ErrInvalid) || report.Errors != 1 ||
+			!strings.Contains(err.Error(), "refresh "+id+": an earlier result is lost") {
+			t.Errorf("%+v, error %v", report, err)
 		}
 		if len(revoked) != 1 || revoked[0] != "refresh-2" {
 			t.Errorf("revoked %q", revoked)
 		}
-		report, err := p.a.Run(t.Context(), installation.RunOptions{Rounds: 1})
+		report, err = p.a.Run(t.Context(), installation.RunOptions{Rounds: 1})
 		if err != nil || report.Errors != 0 || report.Refreshed != 0 {
 			t.Errorf("the next round: %+v, error %v", report, err)
 		}
