@@ -350,9 +350,9 @@ func (s *Service) storeLate(key lease.Key, late lease.Record) runner.Job {
 	return func(ctx context.Context) (runner.Result, error) {
 		err := s.leases.StoreLate(ctx, key)
 		if r, ok := late.(*revoking); ok {
-			return resultOf(err, r.stored, runner.Revoked)
+			return resultOf(withID("revoke", key.ID, err), r.stored, runner.Revoked)
 		}
-		return resultOf(err, late.(*refreshing).stored, runner.Refreshed)
+		return resultOf(withID("refresh", key.ID, err), late.(*refreshing).stored, runner.Refreshed)
 	}
 }
 

@@ -73,8 +73,8 @@ type RefreshFunc func(ctx context.Context, inst *Opened) (Tokens, error)
 // Once Refresh has called fn, it goes on although ctx ends, for at most two thirds of
 // Options.RefreshLease. If it cannot store the new tokens in that time, it returns the error of the
 // store. The process then keeps the tokens in memory, and the next Refresh or Run stores them. If
-// the process ends before, they are lost. To notice that, a host can look for installations whose
-// refresh fails with invalid_grant after a restart.
+// the process ends before, or the store refuses them for good, they are lost. To notice that, a
+// host can look for installations whose refresh fails with invalid_grant after a restart.
 //
 // Refresh needs the right to reveal. The caller must close the result. Errors: a [*refresh.Error],
 // which matches [refresh.ErrFailed] if the connection failed; [ErrNotFound], also for an
@@ -120,9 +120,16 @@ func (r *refreshing) run(ctx context.Context, patience time.Duration) error {
 	err := r.s.leases.Do(ctx, key, r, r.s.leaseOptions(patience))
 	if err != nil {
 		r.close()
-		return fmt.Errorf("refresh %s: %w", redact.Path(r.req.ID), err)
 	}
-	return nil
+	return withID("refresh", r.req.ID, err)
+}
+
+// withID adds the method and the ID to an error, which may be nil.
+func withID(method, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", method, redact.Path(id), err)
 }
 
 // open opens the installation in place of what was open before.
@@ -268,6 +275,9 @@ func (s *Service) writeLease(ctx context.Context, id string, apply func(*draft) 
 			return apply(d)
 		},
 	})
+	if isRefusal(err) {
+		err = fmt.Errorf("%w: %w", lease.ErrRefused, err)
+	}
 	return err
 }
 
@@ -336,10 +346,7 @@ func (s *Service) revoke(ctx context.Context, id string) (stored bool, err error
 	o.Fail = func(string) bool { return false } // revoking twice does no harm
 	err = s.leases.Do(ctx, lease.Key{Tenant: s.tenant, ID: id}, r, o)
 	r.close()
-	if err != nil {
-		err = fmt.Errorf("revoke %s: %w", redact.Path(id), err)
-	}
-	return r.stored, err
+	return r.stored, withID("revoke", id, err)
 }
 
 // Look implements [lease.Record].

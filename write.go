@@ -137,7 +137,7 @@ func (s *Service) write(ctx context.Context, w write) (*Result, error) {
 				continue
 			}
 		}
-		if err != nil && w.guard.IdempotencyKey != "" && mayFollowSuccess(err) {
+		if err != nil && w.guard.IdempotencyKey != "" && isRefusal(err) {
 			res, err = s.replayOr(ctx, &w, err)
 		}
 		return res, w.explain(err)
@@ -167,9 +167,9 @@ func inMethod(name string, err *error) {
 	}
 }
 
-// mayFollowSuccess reports whether err can be the error of a repeated request whose first try
-// succeeded.
-func mayFollowSuccess(err error) bool {
+// isRefusal reports whether err is a verdict on the request and the record, and not a fault of the
+// store or of the keys. It can also be the answer to a repeat of a request that succeeded.
+func isRefusal(err error) bool {
 	answers := []error{
 		ErrInvalid, ErrNotFound, ErrExists, ErrConflict, ErrStale, ErrInvitation, ErrShredded,
 	}

@@ -9,23 +9,24 @@ import (
 	"github.com/go-installation/installation/refresh"
 )
 
-// Bounds of what a process remembers, in bytes. It forgets first what was used longest ago. The
-// worst that follows is that it waits again for a lease to run out, or pauses less.
+// Bounds of what a process remembers. The worst that follows is that it waits again for a lease to
+// run out, or pauses less.
 const (
-	maxSeen   = 1 << 20
-	maxPauses = 1 << 20
-	weight    = 256 // of an entry, besides its key
+	maxSeen   = 10_000  // leases
+	maxLate   = 1000    // results; with more, nothing is sent
+	maxPauses = 1 << 20 // bytes
+	weight    = 256     // of an entry, besides its key
 )
 
 // Memory is what a process remembers of leases and attempts. It is safe for concurrent use. Make
 // one with [New].
 type Memory struct {
 	clock  Clock
-	seen   *lru.Cache[Key, sight]
 	pauses *lru.Cache[Key, pause]
 	gates  gates
 
 	mu   sync.Mutex
+	seen map[Key]sight
 	late map[Key]*late // results that could not be stored yet
 }
 
@@ -47,9 +48,7 @@ type pause struct {
 	since              time.Time
 }
 
-// late is a record with a result, and the view that it was sent for. There can be no more late
-// results than there were holders when the store went away, because nobody can take a lease
-// without the store.
+// late is a record with a result, and the view that it was sent for.
 type late struct {
 	record Record
 	view   View
@@ -62,8 +61,7 @@ func New(c Clock) *Memory {
 		c = machine{time.Now()}
 	}
 	return &Memory{
-		clock: c, late: make(map[Key]*late),
-		seen:   lru.New[Key, sight](maxSeen),
+		clock: c, seen: make(map[Key]sight), late: make(map[Key]*late),
 		pauses: lru.New[Key, pause](maxPauses),
 		gates:  gates{byProvider: lru.New[string, *gate](maxGates)},
 	}
@@ -73,14 +71,25 @@ func (k Key) weight() int { return weight + len(k.Tenant) + len(k.ID) }
 
 // ranOut reports whether this process has seen the same lease for its whole duration. It starts
 // with the first call for a lease. No clocks of two machines are compared.
+//
+// If there are too many leases, it forgets any one. If it forgot the one that was used longest ago,
+// a loop over all of them would forget each before its next turn.
 func (m *Memory) ranOut(key Key, s *State) bool {
 	now := read(m.clock).mono
-	seen, ok := m.seen.Get(key)
-	if !ok || !Same(&seen.lease, s) {
-		m.seen.Put(key, sight{*s, now}, key.weight())
-		return false
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seen, ok := m.seen[key]
+	if ok && Same(&seen.lease, s) {
+		return now-seen.at >= s.Duration
 	}
-	return now-seen.at >= s.Duration
+	if !ok && len(m.seen) >= maxSeen {
+		for other := range m.seen {
+			delete(m.seen, other)
+			break
+		}
+	}
+	m.seen[key] = sight{*s, now}
+	return false
 }
 
 // Lengths of the pauses of a connection after failures in a row. Each is twice as long as the one
@@ -93,6 +102,12 @@ const (
 
 // paused reports whether the credential must not be sent yet.
 func (m *Memory) paused(key Key, v View) bool {
+	m.mu.Lock()
+	full := len(m.late) >= maxLate
+	m.mu.Unlock()
+	if full {
+		return true
+	}
 	p, ok := m.pauses.Get(key)
 	return ok && p.of(v) && read(m.clock).mono < p.until
 }

@@ -2,6 +2,8 @@ package lease
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -201,7 +203,7 @@ func TestPauseIsWhatTheProviderAsksFor(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	c := newManual()
 	m := New(c)
-	for i := range 10_000 {
+	for i := range maxSeen + 10 {
 		key := Key{ID: fmt.Sprint(i)}
 		m.ranOut(key, &State{Kind: Sending})
 		m.failed(key, View{}, &refresh.Error{}, c.wall)
@@ -210,11 +212,33 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	}
 	for what, n := range map[string]int{
-		"leases": m.seen.Len(), "pauses": m.pauses.Len(), "gates": m.gates.byProvider.Len(),
+		"leases": len(m.seen) / 2, "pauses": m.pauses.Len(), "gates": m.gates.byProvider.Len(),
 	} {
 		if n == 0 || n > 5000 {
 			t.Errorf("%d %s are kept", n, what)
 		}
+	}
+}
+
+// A loop over more leases of dead holders than a process remembers takes all of them over.
+func TestMoreLeasesThanRemembered(t *testing.T) {
+	c := newManual()
+	m := New(c)
+	dead := make(map[Key]bool)
+	for i := range maxSeen * 3 / 2 {
+		dead[Key{ID: fmt.Sprint(i)}] = true
+	}
+	keys := slices.Collect(maps.Keys(dead)) // each round has the same order
+	for round := 0; len(dead) > 0; round++ {
+		if round == 30 {
+			t.Fatalf("%d leases are not taken over in %d rounds", len(dead), round)
+		}
+		for _, key := range keys {
+			if dead[key] && m.ranOut(key, &State{Kind: Sending, Duration: length}) {
+				delete(dead, key)
+			}
+		}
+		c.pass(length)
 	}
 }
 
@@ -231,5 +255,22 @@ func TestLateListsKeys(t *testing.T) {
 	m.forget(place, m.lateOf(place))
 	if len(m.Late()) != 0 {
 		t.Error("the result is still there")
+	}
+}
+
+// With too many results that are not stored yet, nothing more is sent.
+func TestLateResultsAreBounded(t *testing.T) {
+	m := New(newManual())
+	for i := range maxLate {
+		m.keep(Key{ID: fmt.Sprint(i)}, &caller{row: newRow()}, View{})
+	}
+	r := newRow()
+	err := m.do(t, &caller{row: r}, refresh.Retry)
+	if !isReason(err, refresh.Passing, refresh.Paused) || r.sent != 0 {
+		t.Errorf("%d sent, error %v", r.sent, err)
+	}
+	m.forget(Key{ID: "0"}, m.lateOf(Key{ID: "0"}))
+	if err := m.do(t, &caller{row: r}, refresh.Retry); err != nil || r.sent != 1 {
+		t.Errorf("with room again: %d sent, error %v", r.sent, err)
 	}
 }

@@ -14,6 +14,9 @@ import (
 // ErrChanged means that a record is not as a View says.
 var ErrChanged = errors.New("installation: the record changed meanwhile")
 
+// ErrRefused means that a change of a record fails each time.
+var ErrRefused = errors.New("installation: the record cannot be changed like this")
+
 // View is what a read of a record shows.
 type View struct {
 	State      *State // nil = free
@@ -47,9 +50,10 @@ type Record interface {
 	Send(ctx context.Context) error
 	// Store commits what Send brought and frees the lease, if generation and credential are those
 	// of v, whatever the lease is. If the record has it already, Store does nothing. Otherwise the
-	// error is ErrChanged.
+	// error is ErrChanged. It is ErrRefused if the record can never have what Send brought.
 	Store(ctx context.Context, v View) error
-	// Drop gives up what Send brought, because the record has another credential or none.
+	// Drop gives up what Send brought, because the record has another credential or none, or
+	// because Store was refused.
 	Drop(ctx context.Context)
 }
 
@@ -73,6 +77,7 @@ type Options struct {
 func (m *Memory) Do(ctx context.Context, key Key, r Record, o Options) error {
 	wait := backoff.Backoff{First: 20 * time.Millisecond, Longest: time.Second}
 	var first *View
+	changes := 0
 	for start := read(m.clock); ; {
 		if err := m.StoreLate(ctx, key); err != nil {
 			return err
@@ -94,7 +99,9 @@ func (m *Memory) Do(ctx context.Context, key Key, r Record, o Options) error {
 			_, err = r.Look(ctx) // at what was stored
 			return err
 		case errAgain:
-			continue
+			if changes++; changes < maxChanges {
+				continue
+			}
 		case errFull:
 			patience = max(patience, o.Duration/3)
 		case errWait:
@@ -110,6 +117,9 @@ func (m *Memory) Do(ctx context.Context, key Key, r Record, o Options) error {
 		}
 	}
 }
+
+// maxChanges is how often a call looks again at once. More often is no race: reads may lag.
+const maxChanges = 10
 
 // Results of a try that is not over.
 var (
@@ -290,6 +300,9 @@ func (t *try) store(ctx context.Context) error {
 	case errors.Is(err, ErrChanged):
 		t.r.Drop(ctx)
 		return errAgain
+	case errors.Is(err, ErrRefused):
+		t.r.Drop(ctx)
+		return fmt.Errorf("the result is lost, because it cannot be stored: %w", err)
 	}
 	t.m.keep(t.key, t.r, t.view)
 	return fmt.Errorf("new tokens are not stored yet, and this process keeps them: %w", err)
@@ -315,19 +328,23 @@ func (m *Memory) StoreLate(ctx context.Context, key Key) error {
 	switch {
 	case errors.Is(err, ErrChanged):
 		l.record.Drop(ctx)
+		err = nil
+	case errors.Is(err, ErrRefused):
+		l.record.Drop(ctx)
+		err = fmt.Errorf("an earlier result is lost, because it cannot be stored: %w", err)
 	case err != nil:
 		return fmt.Errorf("an earlier result is not stored yet: %w", err)
 	}
 	m.forget(key, l)
-	return nil
+	return err
 }
 
-// insist calls f until it succeeds, says that the record changed, or ctx ends.
+// insist calls f until it succeeds, says that another try cannot succeed, or ctx ends.
 func insist(ctx context.Context, f func() error) error {
 	pause := backoff.Backoff{First: 10 * time.Millisecond, Longest: 2 * time.Second}
 	for {
 		err := f()
-		if err == nil || errors.Is(err, ErrChanged) {
+		if err == nil || errors.Is(err, ErrChanged) || errors.Is(err, ErrRefused) {
 			return err
 		}
 		if pause.Wait(ctx) != nil {
@@ -339,8 +356,11 @@ func insist(ctx context.Context, f func() error) error {
 // asError returns what an error of Send says.
 func asError(err error) *refresh.Error {
 	e, ok := errors.AsType[*refresh.Error](err)
-	if !ok {
+	switch {
+	case !ok:
 		return &refresh.Error{Answer: refresh.Unknown, Reason: refresh.NoAnswer, Err: err}
+	case e == nil:
+		return &refresh.Error{Answer: refresh.Unknown, Reason: refresh.NoAnswer}
 	}
 	return e
 }

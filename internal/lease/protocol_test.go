@@ -256,3 +256,44 @@ func TestPermanentMarksOnlyTheTokenThatWasSent(t *testing.T) {
 		t.Errorf("lease %+v, error %v", r.view.State, err)
 	}
 }
+
+// lagging is a record whose reads never show the lease that was just taken.
+type lagging struct {
+	*caller
+	looks int
+}
+
+func (l *lagging) Look(ctx context.Context) (View, error) {
+	v, err := l.caller.Look(ctx)
+	v.State = nil
+	if l.looks++; l.looks > 10_000 {
+		return v, errAway
+	}
+	return v, err
+}
+
+// Reads from a replica that lags do not make a caller take the lease again and again.
+func TestCallerGivesUpIfReadsLag(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRow()
+		l := &lagging{caller: &caller{row: r}}
+		start := time.Now()
+		err := New(nil).Do(t.Context(), place, l, options(refresh.Retry))
+		if !isReason(err, refresh.Passing, refresh.Busy) || r.sent != 0 {
+			t.Errorf("%d sent, error %v", r.sent, err)
+		}
+		if got := time.Since(start); l.looks > 200 || got < length/3 || got > length/2 {
+			t.Errorf("%d reads in %v", l.looks, got)
+		}
+	})
+}
+
+// A nil *refresh.Error in an error is an error like any other: the credential may be used.
+func TestNilErrorLeavesDoubt(t *testing.T) {
+	r := newRow()
+	a := &caller{row: r, send: func(context.Context) error { return (*refresh.Error)(nil) }}
+	err := New(newManual()).do(t, a, refresh.Retry)
+	if !isReason(err, refresh.Unknown, refresh.NoAnswer) || !r.view.State.Of(Doubtful, 1) {
+		t.Errorf("lease %+v, error %v", r.view.State, err)
+	}
+}

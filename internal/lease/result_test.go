@@ -219,3 +219,32 @@ func TestFullGateIsWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+// A result that the store refuses for good is lost. The process does not keep it.
+func TestRefusedResultIsDropped(t *testing.T) {
+	refuse := func() error { return fmt.Errorf("%w: too large", ErrRefused) }
+	bubble(t, func(t *testing.T) {
+		start := time.Now()
+		m := New(nil)
+		a := &caller{row: newRow(), beforeStore: refuse}
+		err := m.do(t, a, refresh.Retry)
+		if !errors.Is(err, ErrRefused) || a.dropped != 1 || len(m.Late()) != 0 {
+			t.Errorf("at once: %d dropped, late %v, error %v", a.dropped, m.Late(), err)
+		}
+		if got := time.Since(start); got != 0 {
+			t.Errorf("the caller waited %v for a refusal", got)
+		}
+	})
+	bubble(t, func(t *testing.T) {
+		m := New(nil)
+		a := lateCaller(t, m, newRow())
+		a.beforeStore = refuse
+		err := m.StoreLate(t.Context(), place)
+		if !errors.Is(err, ErrRefused) || a.dropped != 1 || len(m.Late()) != 0 {
+			t.Errorf("late: %d dropped, late %v, error %v", a.dropped, m.Late(), err)
+		}
+		if err := m.StoreLate(t.Context(), place); err != nil {
+			t.Errorf("after the refusal: %v", err)
+		}
+	})
+}

@@ -3,6 +3,8 @@ package refreshing
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -228,5 +230,32 @@ func TestNewInstallIsNotRevoked(t *testing.T) {
 			t.Errorf("%+v, revoked %q", got, revoked)
 		}
 		w.stores("refresh-2")
+	})
+}
+
+// A store that refuses the new tokens for good makes the process revoke them, and say so once.
+func TestRefusedTokensAreRevoked(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		var revoked revocations
+		p := newPair(t, failing, revoked.into)
+		refused := fmt.Errorf("%w: the record is too large", installation.ErrInvalid)
+		p.after = func() error { p.tap.set(away); return nil }
+		if _, err := p.refreshed(p.a); !errors.Is(err, installation.ErrUnavailable) {
+			t.Errorf("while the store is away: %v", err)
+		}
+		p.tap.set(nth(1, "Commit", func(*call) error { return refused }))
+		report, err := p.a.Run(t.Context(), installation.RunOptions{Rounds: 1})
+		if !errors.Is(err, installation.ErrInvalid) || report.Errors != 1 ||
+			!strings.Contains(err.Error(), "refresh "+id+": an earlier result is lost") {
+			t.Errorf("%+v, error %v", report, err)
+		}
+		if len(revoked) != 1 || revoked[0] != "refresh-2" {
+			t.Errorf("revoked %q", revoked)
+		}
+		report, err = p.a.Run(t.Context(), installation.RunOptions{Rounds: 1})
+		if err != nil || report.Errors != 0 || report.Refreshed != 0 {
+			t.Errorf("the next round: %+v, error %v", report, err)
+		}
+		p.stores("refresh-1")
 	})
 }
