@@ -122,7 +122,7 @@ var invalidCreates = map[string]struct {
 		headers: []string{"Content-Type", "text/plain"}},
 	"a compressed text": {body: validCreate, status: 415,
 		headers: []string{"Content-Encoding", "gzip"},
-		parts:   []string{`without compression`, `"remedy":"Send application/json, uncompressed."`}},
+		parts:   []string{`without compression`, `application/json, uncompressed`}},
 	"too large": {body: createWith("contactHook", strings.Repeat("x",
 		256<<10)), status: 413},
 	"an invalid flag": {body: validCreate, query: "?skipSampling=maybe",
