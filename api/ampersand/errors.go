@@ -60,7 +60,7 @@ var remedies = map[int]string{
 	http.StatusNotFound: "Check the ids in the path, " +
 		"and that they are of this project.",
 	http.StatusConflict:              "Read the resource again and decide anew.",
-	http.StatusUnsupportedMediaType:  "Send application/json.",
+	http.StatusUnsupportedMediaType:  "Send application/json, uncompressed.",
 	http.StatusRequestEntityTooLarge: "Send less.",
 	http.StatusUnprocessableEntity: "Correct what the provider refuses, " +
 		"or see to it that the connection may read it.",

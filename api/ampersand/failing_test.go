@@ -156,7 +156,8 @@ func (f *failingHost) Operations(
 	context.Context, string, string, int, string,
 ) ([]json.RawMessage, string, error) {
 	const one = `{"id":"op-1","configId":"config-1","actionType":"read","status":"success"}`
-	return []json.RawMessage{json.RawMessage(one)}, "page-2", f.fail("operations")
+	bad := json.RawMessage(`{"id":7}`) // no client could read the page with it
+	return []json.RawMessage{bad, json.RawMessage(one)}, "page-2", f.fail("operations")
 }
 
 func (f *failingHost) Backfill(

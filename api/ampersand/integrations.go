@@ -51,17 +51,24 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 	answer := []wireIntegration{}
 	for _, i := range all {
 		w, err := c.integrationOf(i)
-		switch {
-		case errors.Is(err, errHostJSON):
-			h.logFailure(c.Context(), "integration left out of a list",
-				slog.String("integration", i.ID), slog.Any("error", err))
-		case err != nil:
-			return nil, err
-		default:
+		if err == nil {
 			answer = append(answer, w)
+		} else if err = h.leaveOut(c, "integration", i.ID, err); err != nil {
+			return nil, err
 		}
 	}
 	return &httpapi.Answer{Body: answer}, nil
+}
+
+// leaveOut logs that JSON of the host is not valid, and returns nil. It returns any other error.
+// kind and id name what the JSON belongs to.
+func (h *Handler) leaveOut(c *call, kind, id string, err error) error {
+	if !errors.Is(err, errHostJSON) {
+		return err
+	}
+	h.logFailure(c.Context(), "JSON of the host left out of a list",
+		slog.String(kind, id), slog.Any("error", err))
+	return nil
 }
 
 // hydrate returns a revision with the parts that the provider defines; see [Projects].
@@ -96,7 +103,8 @@ type wireOperations struct {
 	} `json:"pagination"`
 }
 
-// operations returns a page of the operations of an installation; see [Operations].
+// operations returns a page of the operations of an installation; see [Operations]. It logs and
+// leaves out an operation that is not valid.
 func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 	q := httpapi.ReadQuery(c.Request)
 	size := q.Number("pageSize", 1, 1000, 200)
@@ -131,10 +139,11 @@ func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 	}
 	for _, one := range page {
 		one, err := hostJSON(c.Context(), "operation", one, complete)
-		if err != nil {
+		if err == nil {
+			answer.Results = append(answer.Results, one)
+		} else if err = h.leaveOut(c, "installation", inst.ID, err); err != nil {
 			return nil, err
 		}
-		answer.Results = append(answer.Results, one)
 	}
 	answer.Pagination.Done = *next == ""
 	return &httpapi.Answer{Body: answer}, nil

@@ -121,3 +121,31 @@ func TestSecretsInContentAreSealed(t *testing.T) {
 			"config.content.write.objects.x")).want(t, 200)
 	})
 }
+
+// TestSchemaTakesWhatClientsRead: a client that cannot read a member cannot read any list that has
+// it, so the member is never stored.
+func TestSchemaTakesWhatClientsRead(t *testing.T) {
+	w := newWorld(t, anyStore)
+	one := w.install(t)
+	const ends = `"objectName":"x","destination":"d","inheritFieldsAndMappings":true}`
+	for kind, members := range map[string][]string{
+		"read": {
+			`"selectedFieldsAuto":"some"`, `"selectedValueMappings":{"stage":"open"}`,
+			`"dynamicMappingsInput":{}`, `"dynamicMappingsInput":[{}]`, `"fieldFilters":[{}]`,
+			`"backfill":{}`, `"backfill":{"defaultPeriod":7}`,
+			`"backfill":{"defaultPeriod":{},"fieldFilters":[{"fieldName":"x"}]}`,
+		},
+		"write": {`"deletionSettings":{}`, `"deletionSettings":{"enabled":"yes"}`},
+		"subscribe": {
+			`"createEvent":{}`, `"updateEvent":{"enabled":true}`,
+			`"deleteEvent":{"enabled":"some"}`, `"otherEvents":"x"`, `"otherEvents":[7]`,
+		},
+	} {
+		for _, member := range members {
+			content := `{"` + kind + `":{"objects":{"x":{` + member + `,` + ends + `}}}`
+			name, _, _ := strings.Cut(strings.Trim(member, `"`), `"`)
+			w.do(t, "PATCH", one, update(content, "config.content."+kind+".objects.x")).
+				want(t, 400, kind+".objects.x."+name)
+		}
+	}
+}

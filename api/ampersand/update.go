@@ -34,6 +34,12 @@ func readMask(r *http.Request, field string, limit int) (mask, error) {
 // at returns the path of an element of updateMask in the body of the request, for violations.
 func (m mask) at(i int) string { return fmt.Sprintf("updateMask[%d]", i) }
 
+// names reports whether a path begins with prefix. The type of a value that no path names does not
+// matter, so an SDK can send null for it.
+func (m mask) names(prefix string) bool {
+	return slices.ContainsFunc(m.paths, func(p string) bool { return strings.HasPrefix(p, prefix) })
+}
+
 // patch updates an installation with a mask.
 func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 	q := httpapi.ReadQuery(c.Request)
@@ -93,11 +99,12 @@ type maskReader struct {
 
 // change returns the change that a mask describes. It ignores values that no path names.
 func (m mask) change() (*change, error) {
-	config := m.values.Object("config")
-	r := &maskReader{
-		list: m.values.Violations(), values: m.values,
-		config: config, content: config.Object("content"),
-		filled: fillObjects(config.Node("content")),
+	r := &maskReader{list: m.values.Violations(), values: m.values}
+	if m.names("config.") {
+		r.config = m.values.Object("config")
+	}
+	if m.names("config.content.") {
+		r.content, r.filled = r.config.Object("content"), fillObjects(r.config.Node("content"))
 	}
 	for i, path := range m.paths {
 		r.read(m.at(i), path)

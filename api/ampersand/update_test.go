@@ -345,3 +345,18 @@ func TestUpdateUsesLatestRevision(t *testing.T) {
 		t.Errorf("error %v, extra %v", err, inst.Extra)
 	}
 }
+
+// TestMaskIgnoresOtherValues: a value that no path names can have any type.
+func TestMaskIgnoresOtherValues(t *testing.T) {
+	w := newWorld(t, anyStore)
+	one := w.install(t)
+	for _, body := range []string{
+		`{"updateMask":["connectionId"],` +
+			`"installation":{"connectionId":"connection-salesforce","config":null}}`,
+		`{"updateMask":["config.createdBy"],` +
+			`"installation":{"config":{"createdBy":"builder:b","content":null}}}`,
+		update(`{"read":null,"write":7,"proxy":{"enabled":true}}`, "config.content.proxy.enabled"),
+	} {
+		w.do(t, "PATCH", one, body).want(t, 200)
+	}
+}

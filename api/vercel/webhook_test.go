@@ -83,12 +83,16 @@ func TestWebhook(t *testing.T) {
 		"type 7":            `{"type":7}`,
 		"unknown id":        removed("icfg_0", w.Now()),
 		"of other payloads": `{"type":"deployment.created","payload":7,"createdAt":"now"}`,
+		"half an emoji":     `{"type":"deployment.created","payload":{"text":"\ud83d"}}`,
+		"a name twice":      `{"type":"deployment.created","payload":{"a":1,"a":2}}`,
+		"many values":       `{"payload":[` + strings.Repeat("1,", 60_000) + `1]}`,
 	} {
 		t.Run(name, func(t *testing.T) { post(body).want(t, http.StatusOK, `{}`) })
 	}
 	for name, body := range map[string]string{
 		"no JSON": `{`, "no object": `[]`,
-		"no payload": `{"type":"integration-configuration.removed"}`,
+		"a removal twice": strings.Replace(event, `"region"`, `"type":"x","region"`, 1),
+		"no payload":      `{"type":"integration-configuration.removed"}`,
 		"no id": `{"type":"integration-configuration.removed",` +
 			`"payload":{"configuration":{"id":7}}}`,
 	} {
