@@ -34,12 +34,6 @@ func readMask(r *http.Request, field string, limit int) (mask, error) {
 // at returns the path of an element of updateMask in the body of the request, for violations.
 func (m mask) at(i int) string { return fmt.Sprintf("updateMask[%d]", i) }
 
-// names reports whether a path begins with prefix. The type of a value that no path names does not
-// matter, so an SDK can send null for it.
-func (m mask) names(prefix string) bool {
-	return slices.ContainsFunc(m.paths, func(p string) bool { return strings.HasPrefix(p, prefix) })
-}
-
 // patch updates an installation with a mask.
 func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 	q := httpapi.ReadQuery(c.Request)
@@ -89,22 +83,24 @@ const remedyMask = "Use one of the documented paths: connectionId, config.create
 
 // maskReader builds the change that the paths of a mask describe.
 type maskReader struct {
-	list    *validate.List
-	values  httpapi.Object // the field installation of the request
-	config  httpapi.Object // the field config in values
-	content httpapi.Object // the field content in config
-	filled  *jsontree.Node // content with complete objects; see fillObjects
-	change  change
+	list   *validate.List
+	values httpapi.Object // the field installation of the request
+	filled *jsontree.Node // its content with complete objects; see fillObjects
+	change change
 }
+
+// config returns the field config of the request. It has to be an object only if a path names it:
+// an SDK can send null for what it does not change. The same holds for content.
+func (r *maskReader) config() httpapi.Object { return r.values.Object("config") }
+
+// content returns the field content in config.
+func (r *maskReader) content() httpapi.Object { return r.config().Object("content") }
 
 // change returns the change that a mask describes. It ignores values that no path names.
 func (m mask) change() (*change, error) {
-	r := &maskReader{list: m.values.Violations(), values: m.values}
-	if m.names("config.") {
-		r.config = m.values.Object("config")
-	}
-	if m.names("config.content.") {
-		r.content, r.filled = r.config.Object("content"), fillObjects(r.config.Node("content"))
+	r := &maskReader{
+		list: m.values.Violations(), values: m.values,
+		filled: fillObjects(m.values.Node("config").At([]string{"content"})),
 	}
 	for i, path := range m.paths {
 		r.read(m.at(i), path)
@@ -130,10 +126,10 @@ func (r *maskReader) read(at, path string) {
 		r.change.connectionID = r.values.String("connectionId")
 		r.list.ID("installation.connectionId", r.change.connectionID)
 	case "config.createdBy":
-		r.list.Required(at, r.config.Has("createdBy"))
-		r.change.createdBy = readCreator(r.config)
+		r.list.Required(at, r.config().Has("createdBy"))
+		r.change.createdBy = readCreator(r.config())
 	case "config.content.proxy.enabled":
-		r.list.Required(at, r.content.Object("proxy").Bool("enabled") != nil)
+		r.list.Required(at, r.content().Object("proxy").Bool("enabled") != nil)
 		r.replace("proxy", "enabled")
 	default:
 		r.readObjectPath(at, path)
@@ -154,19 +150,19 @@ func (r *maskReader) readObjectPath(at, path string) {
 	kind, name, last := names[2], strings.Join(names[4:], "."), len(names)-1
 	switch {
 	case last == 3:
-		r.list.Required(at, r.content.Object(kind).Has("objects"))
+		r.list.Required(at, r.content().Object(kind).Has("objects"))
 		r.replace(kind, "objects")
 	case kind == "read" && last > 4 && names[last] == "disabled" &&
 		r.toggle(strings.TrimSuffix(name, ".disabled")):
 	default:
-		r.list.Required(at, r.content.Object(kind).Object("objects").Has(name))
+		r.list.Required(at, r.content().Object(kind).Object("objects").Has(name))
 		r.replace(kind, "objects", name)
 	}
 }
 
 // toggle adds the switch of a read object. It returns false if the request has no value for it.
 func (r *maskReader) toggle(name string) bool {
-	object := r.content.Object("read").Object("objects").Object(name)
+	object := r.content().Object("read").Object("objects").Object(name)
 	if object.Bool("disabled") == nil {
 		return false
 	}
