@@ -132,6 +132,7 @@ var undescribed = regexp.MustCompile(`/[^/]+:(pause|unpause)$|/$`)
 var lenient = regexp.MustCompile(`/source": property "source" is missing` +
 	`|/changes/0/value": Value is not nullable` +
 	`|/read/objects/deal": value must be an object` +
+	`|/installation/config(/content)?": .*Value is not nullable` +
 	`|property "projectIdOrName" is missing`)
 
 // check returns the method and path of an exchange in the description, or "" if the description has
