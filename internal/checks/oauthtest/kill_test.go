@@ -220,7 +220,7 @@ func (f *fleet) check() {
 	ends, counts := f.ends()
 	now := f.provider.List(f)
 	total := f.provider.Counters(f)
-	marked, lost := 0, 0
+	marked, lost, spent := 0, 0, make(map[end]int)
 	f.use(func(svc *installation.Service) {
 		fn, err := oauth.Refresh(f.provider.Config(), nil)
 		if err != nil {
@@ -228,6 +228,9 @@ func (f *fleet) check() {
 		}
 		for n, g := range now {
 			how := ends[n]
+			if g.Spent > 0 {
+				spent[how] += g.Spent
+			}
 			if (how == stopped || how == unknown) && f.policy == refresh.Retry && !g.Alive {
 				f.findOut(svc, fn, n)
 			}
@@ -267,8 +270,9 @@ func (f *fleet) check() {
 			f.Errorf("%s was not %s as planned", idOf(n), how)
 		}
 	}
-	f.Logf("%d grants: %d refreshes, %d spent tokens sent; %d marked as failed, %d of them dead; "+
-		"ended too early: %v", len(now), total.Refreshes, total.Spent, marked, lost, counts)
+	f.Logf("%d grants: %d refreshes, %d spent tokens sent, by how the refresh ended: %v; "+
+		"%d marked as failed, %d of them dead; ended too early: %v",
+		len(now), total.Refreshes, total.Spent, spent, marked, lost, counts)
 }
 
 // findOut refreshes a grant that ended while a process was stopped, or after a process gave up a
