@@ -120,8 +120,9 @@ func classify(err error) (verdict, string) {
 		return verdictUnknown, storecall.ErrTimeout.Error()
 	case storecall.IsContextError(err):
 		return verdictUnknown, "the time was up"
-	case connect != nil: // TLS, or something else than PostgreSQL at the address
-		return verdictUnknown, strings.Join(strings.Fields(connect.Error()), " ")
+	case connect != nil && strings.Contains(connect.Error(), "server refused TLS connection"):
+		// The whole text can have what a dialer of the host says, such as a token.
+		return verdictUnknown, "the server refused TLS; see sslmode"
 	}
 	return verdictUnknown, "the connection failed"
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/pgtest"
@@ -149,5 +151,25 @@ func TestEventsWithoutReaders(t *testing.T) {
 	page, err = s.Events(t.Context(), installation.EventQuery{AllTenants: true, Limit: 2})
 	if err != nil || len(page.Events) != 1 || page.Events[0].Reason != "last" {
 		t.Errorf("after Trim: got %d events, error %v, want the last", len(page.Events), err)
+	}
+}
+
+// TestDialerIsNotQuoted connects with a dialer of the host, whose error has a token.
+func TestDialerIsNotQuoted(t *testing.T) {
+	config, err := pgxpool.ParseConfig("postgres://a@db.example/postgres?sslmode=disable")
+	must(t, err)
+	config.ConnConfig.LookupFunc = func(context.Context, string) ([]string, error) {
+		return []string{"127.0.0.1"}, nil
+	}
+	config.ConnConfig.DialFunc = func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no access with hunter2")
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	must(t, err)
+	defer pool.Close()
+	_, err = pgstore.Open(t.Context(), pool, &pgstore.Options{RetryFor: time.Millisecond})
+	wantUnavailable(t, "open", err, "the connection failed")
+	if err != nil && strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error %v quotes the dialer", err)
 	}
 }
