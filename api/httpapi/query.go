@@ -31,8 +31,8 @@ func ReadQuery(r *http.Request) *Query {
 	return q
 }
 
-// Err returns an error with all violations of the query and of the parameters that were read, or
-// nil if there are none.
+// Err returns an error with all violations of the query and of the parameters that were read. It
+// returns nil for a valid query.
 func (q *Query) Err() error { return q.list.Err() }
 
 // Text returns a parameter that has the form of an ID, or "" if the parameter is absent.
